@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What a newcomer waits for. In a fresh system that has git and sudo, an ordinary user clones this repository and runs
+# Measures the first minutes of a newcomer. In a fresh system that has git and sudo, an ordinary user clones this repository and runs
 # scripts/demo.sh, which installs the rest. Prints the story, each line with its second.
 #   first_minutes.sh [RELEASE]     bookworm, noble...; trixie, if none is named
 set -euo pipefail

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What the settings of Cargo's release profile cost and bring: processor seconds of a build, the size of the program,
+# Compares settings of Cargo's release profile: processor seconds of a build, the size of the program,
 # and processor seconds of a task that computes (smaller copies of 20 photos). A build takes over what an earlier one
 # has made alike: thin and fat differ in their last step alone.
 #   scripts/release/profiles.sh [LTO:UNITS...]     [default: false:16 thin:16 fat:16]

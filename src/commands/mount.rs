@@ -50,8 +50,8 @@ pub fn run(
     args: &[OsString],
 ) -> Result<Exit, CommandError> {
     if settings.detached {
-        // What this process has inherited, it would keep open, and with it locks and disks. The
-        // process that has started it cannot close that: it may be a login with threads.
+        // The mount would keep inherited descriptors open, and with them locks and disks. Its parent
+        // cannot close them: it may be a login, whose threads use descriptors of their own.
         daemon::close_inherited().map_err(|err| {
             CommandError::new("cannot start the mount in the background").because(err)
         })?;

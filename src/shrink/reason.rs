@@ -35,7 +35,7 @@ pub enum Whole {
     Huge,
     /// The copy did not pass its check.
     Unsure,
-    /// A copy of which somebody could see the loss: nothing but grain, for example.
+    /// A person could see the loss in every copy: in one of pure grain, for example.
     Lossy,
     /// The disk had no room for the copy.
     NoRoom,

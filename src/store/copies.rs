@@ -29,11 +29,11 @@ pub struct Saved {
     pub whole_bytes: u64,
 }
 
-/// What smaller copies have saved, by sums: each look at the status asks for it.
+/// Reads the sums of smaller copies. `status` and the metrics run it each time.
 pub(super) const SAVED: &str =
     "SELECT outcome, files, bytes, sent FROM saved WHERE files > 0 ORDER BY files DESC, outcome";
 
-/// How the table of sums calls smaller copies.
+/// The outcome of smaller copies in the table of sums.
 const SMALLER: &str = "smaller";
 
 /// The qualities of directories, as far as they have been asked for.

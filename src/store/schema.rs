@@ -26,7 +26,7 @@ pub const SCHEMA_VERSION: u32 = PRESENT.version();
 pub(super) const PRESENT: Schema =
     Schema { tables: include_str!("schema.sql"), steps: &[SUMS_OF_COPIES] };
 
-/// Version 2 keeps the sums of what smaller copies have saved.
+/// Version 2 keeps the sums of smaller copies in a table.
 const SUMS_OF_COPIES: &str = "
     CREATE TABLE saved (
         outcome TEXT PRIMARY KEY,

@@ -119,7 +119,7 @@ fn a_file_that_changes_while_open_is_neither_truncated_nor_padded() {
     world.edit(Edit::Seed { album, count: 2, size: LARGE, prefix });
     world.mount(&[]);
     world.sh("ls -l mnt/Web");
-    // Nothing of what is read later has arrived by then.
+    // The download has not reached the later offsets when the bytes change.
     world.emulator.faults(|faults| faults.on(Call::Download).bytes_per_s = Some(2_000_000));
     let mut bytes = vec![0; 1000];
     for (name, before, after) in [("IMG_000000.jpg", true, false), ("IMG_000001.jpg", false, true)]

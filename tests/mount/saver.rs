@@ -225,7 +225,7 @@ fn another_process_makes_the_same_copy_and_an_estimate_foretells_it() {
         let items = world.emulator.dump().items;
         assert_eq!(items.len(), 5, "in run {run}");
         let bytes: u64 = items.iter().map(|it| it.size).sum();
-        // All of them were tried, so it says what was sent, to the byte.
+        // The sample has all photos, so the estimate is exact.
         assert_eq!(estimated["sent_bytes"], bytes);
         let whole = serde_json::json!({"trailing-bytes": 1, "small": 1});
         assert_eq!((&estimated["smaller"], &estimated["whole"]), (&2.into(), &whole));

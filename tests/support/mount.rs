@@ -362,7 +362,7 @@ impl Drop for Served {
     }
 }
 
-/// What a mount that ought to have ended says of itself.
+/// The status and the log of a mount that ought to have ended.
 fn what_it_does(mnt: &Path) -> String {
     let file = mnt.join(".gphotos/status.json");
     let status = Command::new("timeout").args(["10", "cat"]).arg(file).output();

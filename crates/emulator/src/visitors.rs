@@ -55,8 +55,8 @@ fn is_this_machine(host: &str) -> bool {
         || address.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
-/// Whether a Host header is that of a program that knows Google's hosts only, and whose requests
-/// somebody leads here. No page can make such a name mean 127.0.0.1.
+/// Whether a Host header names a host of Google's API. A client that knows only these reaches the
+/// emulator by /etc/hosts. No page can make such a name mean 127.0.0.1.
 fn is_google(host: &str) -> bool {
     ["photoslibrary.googleapis.com", "photospicker.googleapis.com", "oauth2.googleapis.com"]
         .iter()

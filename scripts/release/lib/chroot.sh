@@ -18,7 +18,7 @@ fresh_system() {
     case $release in
         jammy | noble)
             mirror=${UBUNTU_MIRROR:-http://archive.ubuntu.com/ubuntu} components=main,universe
-            # Debian may lack Ubuntu's keys. What is tried there is ours alone.
+            # Debian may lack Ubuntu's keys. The chroot serves for a trial only, and nothing of it is released.
             [ -e /usr/share/keyrings/ubuntu-archive-keyring.gpg ] || options=(--no-check-gpg)
             # Debian 12 does not know the later ones by name; one script serves all.
             script=(gutsy)

@@ -271,7 +271,7 @@ async fn bytes_of_another_application_enter_albums_only_when_created() {
     assert_eq!(api.get(&format!("/v1/mediaItems/{phone}")).await.1["filename"], "PHONE.JPG");
 }
 
-/// An account has the same bytes once, whoever uploads them first.
+/// Google keeps equal bytes once in an account, also if another application uploads them.
 #[tokio::test]
 async fn another_application_makes_no_second_item_of_our_bytes() {
     let api = Api::start().await;

@@ -173,8 +173,8 @@ impl Editor<'_> {
     ) -> Result<String, EditError> {
         let album = album.map(|name| self.album(name).map(|album| album.seq)).transpose()?;
         let sha256 = format!("{:x}", Sha256::digest(content));
-        // An account has the same bytes once, whoever uploads them (reference §11.2). The
-        // application's own edits may make a library as it was before that rule.
+        // Google keeps equal bytes once in an account, also if another application uploads them
+        // (reference §11.2). The application's own edits may make an older library, without that rule.
         let known = self.library().item_by_sha256(&sha256);
         let known = known.filter(|item| foreign && !item.binned).cloned();
         let item = match known {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::zip_name::{OF_MISSING_PART, named};
 use crate::app::name::shown;
 
-/// What browsers put behind the name of a file while they download it.
+/// The endings that browsers append to the name of a file while they download it.
 const ENDINGS: [&str; 5] = ["crdownload", "download", "opdownload", "part", "partial"];
 
 /// So many downloads are named.

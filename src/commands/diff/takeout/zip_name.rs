@@ -1,4 +1,4 @@
-//! The names of the zips of an export, which tell what belongs together and what is missing.
+//! The names of the zips of an export. They show which zips belong together, and which are missing.
 
 use std::path::Path;
 
