@@ -15,6 +15,7 @@ mod target;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use etcetera::BaseStrategy;
 use parking_lot::Mutex;
@@ -183,6 +184,14 @@ impl Profile {
         let lock = ProfileLock::take(&state.join(LOCK))?;
         replacement::carry_out(state)?;
         Ok(lock)
+    }
+
+    /// Waits until no process has this profile, or until the deadline has passed.
+    ///
+    /// # Errors
+    /// If the lock file cannot be opened.
+    pub fn wait_until_free(&self, deadline: Duration) -> io::Result<()> {
+        lock::wait_until_free(&self.state_dir()?.join(LOCK), deadline)
     }
 
     /// The running mount of this profile, if there is one.

@@ -19,9 +19,7 @@ use crate::api::Login;
 use crate::app::engine::{Engine, SpoolRules, no_database, no_directory};
 use crate::app::running::in_use;
 use crate::app::signals::{EndSignal, EndSignals};
-use crate::app::{
-    CommandError, Exit, daemon, memory, mounts, notices, process, tell, tell_manager,
-};
+use crate::app::{CommandError, Exit, daemon, memory, mounts, notices, tell, tell_manager};
 use crate::fs::{self, Fs};
 use crate::fuse::{self, SessionEnd};
 use crate::library::{self, Library};
@@ -38,6 +36,9 @@ const FUSE: &str = "/dev/fuse";
 
 /// How long background work may take to end.
 const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(5);
+
+/// How long the process of the mount before may take to end. It cuts its uploads off within seconds.
+const PREVIOUS_DEADLINE: Duration = Duration::from_secs(10);
 
 /// Mounts. Returns when the mount can be used or, in the foreground, when it has ended. `args` are
 /// this command's own arguments, the program's name first.
@@ -278,19 +279,27 @@ pub fn assemble(
     Ok(Parts { fs, engine, changes })
 }
 
-/// Takes the profile's lock. A killed process releases its mount shortly before the lock, so this
-/// waits for its end.
+/// Takes the profile's lock. The process of a mount that was unmounted or killed keeps it until it
+/// has ended, so this waits for that.
 fn lock(profile: &Profile) -> Result<ProfileLock, CommandError> {
-    match profile.lock() {
-        Err(LockError::Held(Some(dying))) if mounts::is_dead(&dying.mountpoint) => {
-            let pid = process::holding(dying.pid, &profile.lock_file());
-            if let Some(process) = pid.and_then(process::open) {
-                super::umount::wait_for_exit(&process)?;
-            }
-            profile.lock().map_err(|err| in_use("cannot mount", err))
+    let outcome = match profile.lock() {
+        Err(LockError::Held(holder)) if is_ending(holder.as_ref()) => {
+            tell(format!("gphotosfs: {}; waiting for its end", LockError::Held(holder)));
+            profile.wait_until_free(PREVIOUS_DEADLINE).map_err(no_directory)?;
+            profile.lock()
         }
-        outcome => outcome.map_err(|err| in_use("cannot mount", err)),
-    }
+        outcome => outcome,
+    };
+    outcome.map_err(|err| in_use("cannot mount", err))
+}
+
+/// Whether the holder of the profile may end without being asked: its mount is no more, or it has
+/// announced none.
+fn is_ending(holder: Option<&Running>) -> bool {
+    holder.is_none_or(|it| {
+        mounts::device(&it.mountpoint).is_ok_and(|device| device.is_none())
+            || mounts::is_dead(&it.mountpoint)
+    })
 }
 
 /// fusermount3 checks this too, but its message names no next step.

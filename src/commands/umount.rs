@@ -269,7 +269,7 @@ fn try_unmount(root: &Path, how: How) -> Result<(), Refused> {
 ///
 /// # Errors
 /// If the deadline passes.
-pub(super) fn wait_for_exit(process: &OwnedFd) -> Result<(), CommandError> {
+fn wait_for_exit(process: &OwnedFd) -> Result<(), CommandError> {
     match has_ended(process, &EXIT_DEADLINE)? {
         true => Ok(()),
         false => Err(CommandError::new("unmounted, but the mount's process has not ended yet")

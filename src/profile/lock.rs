@@ -7,6 +7,8 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
@@ -118,6 +120,22 @@ pub(super) fn take_alone(file: &File) -> io::Result<bool> {
         Ok(_) => Ok(true),
         Err(Errno::EAGAIN | Errno::EACCES) => Ok(false),
         Err(err) => Err(err.into()),
+    }
+}
+
+/// Waits until no process has the lock, or until the deadline has passed.
+pub(super) fn wait_until_free(path: &Path, deadline: Duration) -> io::Result<()> {
+    let file = File::open(path)?;
+    let (done, waiting) = mpsc::channel();
+    // The kernel has no deadline for this.
+    std::thread::spawn(move || {
+        let free = fcntl(&file, FcntlArg::F_OFD_SETLKW(&whole_file(libc::F_RDLCK)));
+        drop(file);
+        done.send(free)
+    });
+    match waiting.recv_timeout(deadline) {
+        Ok(free) => Ok(free.map(drop)?),
+        Err(_) => Ok(()),
     }
 }
 

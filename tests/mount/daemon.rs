@@ -6,6 +6,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use gphotosfs_emulator::Edit;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::support::{World, jpeg, wait_for};
@@ -161,6 +162,24 @@ fn a_status_at_that_instant_refuses_neither_a_mount_nor_an_unmount() {
         done.store(true, std::sync::atomic::Ordering::Relaxed);
         assert_eq!(failed, [""; 0]);
     });
+}
+
+/// umount(8) returns before the process has ended.
+#[test]
+fn a_mount_waits_for_the_end_of_the_one_before() {
+    let world = World::new();
+    let mut before = world.serve(&[]);
+    wait_for("the mount", || before.is_ready());
+    let stopped = Pid::from_raw(before.pid() as i32).unwrap();
+    kill_process(stopped, Signal::STOP).unwrap();
+    world.sh("umount mnt");
+    let mut next = world.serve(&[]);
+    wait_for("the next mount to wait", || world.log().contains("waiting for its end"));
+    kill_process(stopped, Signal::CONT).unwrap();
+    before.ended();
+    wait_for("the next mount", || next.is_ready());
+    world.umount();
+    next.ended();
 }
 
 #[test]

@@ -167,12 +167,7 @@ fn the_next_mount_waits_for_a_contained_one_that_is_dying() {
     kill_process(pid, Signal::STOP).unwrap();
     crate::aborted::abort(&world);
     let mut next = world.serve(&[]);
-    let is_waiting = || {
-        let files =
-            fs::read_dir(format!("/proc/{}/fd", next.pid())).into_iter().flatten().flatten();
-        files.filter_map(|it| fs::read_link(it.path()).ok()).any(|it| it == *"anon_inode:[pidfd]")
-    };
-    wait_for("the next mount", is_waiting);
+    wait_for("the next mount to wait", || world.log().contains("waiting for its end"));
     kill_process(pid, Signal::KILL).unwrap();
     assert!(next.is_ready(), "{}", world.log());
     world.sh("cmp 1.jpg mnt/A/1.jpg");
