@@ -1,7 +1,8 @@
 //! Pixels: decodes, resizes and encodes them.
 
-use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use fast_image_resize::images::{TypedImage, TypedImageRef};
+use fast_image_resize::pixels::{U8, U8x3};
+use fast_image_resize::{FilterType, PixelTrait, ResizeAlg, ResizeOptions, Resizer};
 use mozjpeg_rs::{Encoder, Preset, Subsampling};
 use zune_core::bytestream::ZCursor;
 use zune_core::colorspace::ColorSpace;
@@ -53,16 +54,30 @@ pub(super) fn decode(structure: &Structure<'_>) -> Result<Picture, Whole> {
 }
 
 /// A smaller picture, by a filter that keeps edges sharp.
-pub(super) fn resize(picture: Picture, (width, height): (u32, u32)) -> Result<Picture, Whole> {
-    let kind = if picture.channels == 1 { PixelType::U8 } else { PixelType::U8x3 };
-    let source = ImageRef::new(picture.width, picture.height, &picture.bytes, kind);
+pub(super) fn resize(picture: Picture, size: (u32, u32)) -> Result<Picture, Whole> {
+    if picture.channels == 1 {
+        resize_of::<U8>(picture, size)
+    } else {
+        resize_of::<U8x3>(picture, size)
+    }
+}
+
+/// As [`resize`], for one kind of pixels. Code for the other kinds that the library knows would be
+/// compiled in, and the compiler makes other instructions of some of it each time.
+fn resize_of<P: PixelTrait>(
+    picture: Picture,
+    (width, height): (u32, u32),
+) -> Result<Picture, Whole> {
+    let source = TypedImageRef::<P>::from_buffer(picture.width, picture.height, &picture.bytes);
     let source = source.map_err(|_| Whole::Unsure)?;
-    let mut resized = Image::new(width, height, kind);
+    let mut bytes = vec![0; width as usize * height as usize * picture.channels];
+    let mut resized =
+        TypedImage::<P>::from_buffer(width, height, &mut bytes).map_err(|_| Whole::Unsure)?;
     let filter = ResizeAlg::Convolution(FilterType::Lanczos3);
     Resizer::new()
-        .resize(&source, &mut resized, &ResizeOptions::new().resize_alg(filter))
+        .resize_typed(&source, &mut resized, &ResizeOptions::new().resize_alg(filter))
         .map_err(|_| Whole::Unsure)?;
-    Ok(Picture { width, height, channels: picture.channels, bytes: resized.into_vec() })
+    Ok(Picture { width, height, channels: picture.channels, bytes })
 }
 
 /// Encodes a picture as a progressive JPEG.
