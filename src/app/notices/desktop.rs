@@ -243,7 +243,7 @@ fn icon(notice: &Notice) -> &'static str {
 /// Whether it stays until the user has seen it (2), or goes by itself (1).
 fn urgency(notice: &Notice) -> u8 {
     match notice {
-        Notice::LoginEnded { .. } | Notice::StorageFull { .. } | Notice::MountFailed { .. } => 2,
+        Notice::LoginEnded { .. } | Notice::StorageFull | Notice::MountFailed { .. } => 2,
         _ => 1,
     }
 }

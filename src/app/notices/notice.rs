@@ -23,19 +23,11 @@ pub(super) enum Notice {
     QuotaUsedUp {
         /// Until when.
         until: Timestamp,
-        /// Files that wait.
-        left: u64,
     },
     /// The account has no room.
-    StorageFull {
-        /// Files that wait.
-        left: u64,
-    },
+    StorageFull,
     /// The connection is metered, and files wait for another one.
-    Metered {
-        /// How many.
-        left: u64,
-    },
+    Metered,
     /// Files were refused.
     Refused {
         /// The row number of the last of them.
@@ -77,8 +69,8 @@ impl Notice {
         match self {
             Self::LoginEnded { .. } | Self::LoginEnds { .. } => Kind::Login,
             Self::QuotaUsedUp { .. } => Kind::Quota,
-            Self::StorageFull { .. } => Kind::Storage,
-            Self::Metered { .. } => Kind::Metered,
+            Self::StorageFull => Kind::Storage,
+            Self::Metered => Kind::Metered,
             Self::Refused { .. } => Kind::Refused,
             Self::Arrived { .. } => Kind::Arrived,
             Self::MountFailed { .. } => Kind::Mount,

@@ -90,9 +90,9 @@ impl Planner {
         match notice {
             Notice::LoginEnded { granted_at, .. } => memory.login_ended = Some(*granted_at),
             Notice::LoginEnds { at, .. } => memory.login_ends = Some(*at),
-            Notice::QuotaUsedUp { until, .. } => memory.quota_until = Some(*until),
-            Notice::StorageFull { .. } => memory.is_storage_full = true,
-            Notice::Metered { .. } => memory.is_metered = true,
+            Notice::QuotaUsedUp { until } => memory.quota_until = Some(*until),
+            Notice::StorageFull => memory.is_storage_full = true,
+            Notice::Metered => memory.is_metered = true,
             Notice::Refused { up_to, .. } => memory.refused_up_to = *up_to,
             Notice::Arrived { .. } | Notice::MountFailed { .. } => {}
         }
@@ -120,7 +120,7 @@ impl Planner {
     fn look_at_quota(&mut self, facts: &Facts, plan: &mut Plan) {
         match facts.quota_until {
             Some(until) if self.memory.quota_until != Some(until) => {
-                plan.due.push(Notice::QuotaUsedUp { until, left: facts.left });
+                plan.due.push(Notice::QuotaUsedUp { until });
             }
             Some(_) => {}
             None => plan.over.push(Kind::Quota),
@@ -130,7 +130,7 @@ impl Planner {
     fn look_at_storage(&mut self, facts: &Facts, plan: &mut Plan) {
         if facts.is_storage_full {
             if !self.memory.is_storage_full {
-                plan.due.push(Notice::StorageFull { left: facts.left });
+                plan.due.push(Notice::StorageFull);
             }
         } else if facts.arrived > self.arrived {
             // After a start nothing is known before a file has arrived.
@@ -144,7 +144,7 @@ impl Planner {
             self.memory.is_metered = false;
             plan.over.push(Kind::Metered);
         } else if facts.left > 0 && !self.memory.is_metered {
-            plan.due.push(Notice::Metered { left: facts.left });
+            plan.due.push(Notice::Metered);
         }
     }
 

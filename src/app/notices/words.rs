@@ -17,6 +17,9 @@ pub(super) struct Words {
     pub(super) body: String,
 }
 
+/// Has no number: a copy may have just begun.
+const WAITING: &str = "What you copy waits here.";
+
 impl Notice {
     /// Its words, without characters that a desktop must not get.
     pub(super) fn words(&self) -> Words {
@@ -33,17 +36,17 @@ impl Notice {
                     local_time(*at)
                 ),
             ),
-            Self::QuotaUsedUp { until, left } => (
+            Self::QuotaUsedUp { until } => (
                 "Google's quota of the day is used up".to_owned(),
-                format!("{}Uploads go on at {}.", waiting(*left), local_time(*until)),
+                format!("{WAITING} Uploads go on at {}.", local_time(*until)),
             ),
-            Self::StorageFull { left } => (
+            Self::StorageFull => (
                 "The storage at Google is full".to_owned(),
-                format!("{}Uploads go on once the account has room.", waiting(*left)),
+                format!("{WAITING} Uploads go on once the account has room."),
             ),
-            Self::Metered { left } => (
+            Self::Metered => (
                 "Uploads wait: the connection is metered".to_owned(),
-                format!("{}They go on over another connection.", waiting(*left)),
+                format!("{WAITING} Uploads go on over another connection."),
             ),
             Self::Refused { count, examples, .. } => {
                 let mut lines: Vec<String> =
@@ -65,14 +68,6 @@ impl Notice {
         };
         let body = body.lines().map(|line| escaped(line).into_owned()).collect::<Vec<_>>();
         Words { title, body: body.join("\n") }
-    }
-}
-
-fn waiting(left: u64) -> String {
-    match left {
-        0 => String::new(),
-        1 => "1 file waits here. ".to_owned(),
-        _ => format!("{left} files wait here. "),
     }
 }
 

@@ -71,7 +71,7 @@ fn the_end_of_a_login_is_announced_two_days_before_once() {
 fn a_used_up_quota_is_announced_once_a_day() {
     let mut planner = planner();
     let used_up = |until| Facts { quota_until: Some(until), left: 3, ..facts(0) };
-    let notice = |until| Notice::QuotaUsedUp { until, left: 3 };
+    let notice = |until| Notice::QuotaUsedUp { until };
     assert_eq!(shown(&mut planner, &used_up(at(100))), [notice(at(100))]);
     assert_eq!(shown(&mut planner, &used_up(at(100))), []);
     assert!(planner.look(&facts(100)).over.contains(&Kind::Quota));
@@ -82,7 +82,7 @@ fn a_used_up_quota_is_announced_once_a_day() {
 fn a_full_storage_is_announced_again_only_after_something_has_arrived() {
     let mut planner = planner();
     let full = Facts { is_storage_full: true, left: 5, ..facts(0) };
-    assert_eq!(shown(&mut planner, &full), [Notice::StorageFull { left: 5 }]);
+    assert_eq!(shown(&mut planner, &full), [Notice::StorageFull]);
     let mut after_a_start = Planner::new(planner.memory().clone(), Pace::new(1));
     assert_eq!(shown(&mut after_a_start, &facts(1)), []);
     assert_eq!(shown(&mut after_a_start, &full), [], "the outage is found anew");
@@ -96,7 +96,7 @@ fn a_metered_connection_is_announced_once_and_only_if_files_wait() {
     let mut planner = planner();
     let metered = |now, left| Facts { is_metered: true, left, ..facts(now) };
     assert_eq!(shown(&mut planner, &metered(0, 0)), []);
-    assert_eq!(shown(&mut planner, &metered(1, 5)), [Notice::Metered { left: 5 }]);
+    assert_eq!(shown(&mut planner, &metered(1, 5)), [Notice::Metered]);
     assert_eq!(shown(&mut planner, &metered(2, 6)), []);
     assert!(planner.look(&facts(3)).over.contains(&Kind::Metered));
     assert_eq!(shown(&mut planner, &metered(4, 5)).len(), 1);
