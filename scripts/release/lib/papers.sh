@@ -6,6 +6,8 @@
 step_licences() {
     local texts=$made/licences.txt triple crate
     mkdir -p "$made"
+    # Also the crates of other systems, which no build here has needed.
+    cargo fetch --locked
     cargo about generate --locked --offline --fail --config packaging/about.toml packaging/licences.hbs >"$texts"
     sed 's/^/  /' /usr/share/doc/musl/copyright >>"$texts"
     for triple in "${triples[@]}"; do
