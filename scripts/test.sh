@@ -61,6 +61,10 @@ if [ "$(id -u)" != 0 ]; then
     tests=(--lib --bins --examples --test cli --test crash --test in_process --test mount --test random)
 else
     need_command mkfs.ext4 e2fsprogs
+    if [ "$profile" = long ]; then
+        need_command debootstrap debootstrap
+        need_command systemd-nspawn systemd-container
+    fi
     tests=(--all-targets)
 fi
 

@@ -6,6 +6,7 @@
 mod support;
 
 mod aborted;
+mod booted;
 mod disk;
 mod foreign_disk;
 mod full_disk;
@@ -17,5 +18,6 @@ mod name_servers;
 mod namespaces;
 mod passthrough;
 mod power_cuts;
+mod systemd;
 mod unmounted;
 mod users;
