@@ -38,6 +38,7 @@ use tokio::sync::Semaphore;
 use url::Url;
 
 use crate::api::{self, BaseUrls, QuotaKind, Source, Throttle};
+use crate::error_chain::chain;
 use crate::media::{Caller, ContentHash, FileId, ItemId, MediaId, VideoStatus};
 use crate::store::{FileInfo, Store};
 
@@ -133,7 +134,7 @@ impl Content {
     pub fn add_to_cache(&self, file: FileId, sha256: ContentHash, spool: &Path) {
         if let Err(error) = self.try_add_to_cache(file, sha256, spool) {
             tracing::warn!(
-                error = &error as &(dyn std::error::Error + 'static),
+                error = chain(&error),
                 "cannot add an uploaded file to the cache: the next read will download it"
             );
         }

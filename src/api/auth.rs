@@ -30,6 +30,7 @@ pub use grant::{Grant, Scope, TESTING_LIFE};
 pub use oauth2::AccessToken;
 pub use reminder::LOGIN_ENDS_SOON;
 
+use crate::error_chain::chain;
 use error::file_error;
 use grant::{Stamp, Stored};
 use reminder::Reminder;
@@ -286,10 +287,7 @@ impl Login {
             }
             Err(error) => {
                 if !failed_before {
-                    tracing::warn!(
-                        error = &error as &dyn std::error::Error,
-                        "cannot renew the login"
-                    );
+                    tracing::warn!("cannot renew the login: {}", chain(&error));
                 }
                 if matches!(error, LoginError::Ended(_) | LoginError::Refused { .. }) {
                     (state.dead, state.access) = (Some(error.clone()), None);
@@ -368,10 +366,7 @@ impl Login {
         match saved {
             Ok(Some(stored)) => self.state.lock().stored = Arc::new(stored),
             Ok(None) => {}
-            Err(error) => tracing::warn!(
-                error = &error as &dyn std::error::Error,
-                "cannot store the renewed login"
-            ),
+            Err(error) => tracing::warn!("cannot store the renewed login: {}", chain(&error)),
         }
     }
 }

@@ -12,6 +12,7 @@ use super::listing_handle::{Extent, ListingDriver, ListingHandle, ListingTarget}
 use super::names;
 use super::state::Library;
 use crate::api::{self, ALBUM_ITEMS_MAX, FailureKind, Page, Pager, QuotaKind, Unending};
+use crate::error_chain::chain;
 use crate::media::{Album, Caller, DirId, MediaItem, PageToken};
 use crate::store::{self, ListedAlbum, ListedItem, PageKept, Pass, Store};
 
@@ -96,7 +97,7 @@ impl Library {
             // The owner's listing would not fail, so this one leaves no trace.
             Err(error) if error.is_share_used_up() => return driver.refused(),
             Err(error) => {
-                tracing::warn!(?target, error = as_dyn(&error), "listing failed");
+                tracing::warn!("cannot list {}: {}", self.words_for(target).await, chain(&error));
                 match &error {
                     Error::Unending(why) => {
                         self.memory.did_not_end(target, *why, driver.pages());
@@ -112,6 +113,18 @@ impl Library {
             tracing::warn!(%error, "cannot read which albums have changed");
         }
         driver.ended(outcome);
+    }
+
+    /// A target, in the words of the log.
+    async fn words_for(&self, target: ListingTarget) -> String {
+        match target {
+            ListingTarget::Albums => "the albums".to_owned(),
+            ListingTarget::Album(dir) | ListingTarget::Items(dir) => {
+                let path = self.store.run(move |store| store.dir_path(dir)).await;
+                path.map_or_else(|_| "an album".to_owned(), |path| format!("the album {path}"))
+            }
+            ListingTarget::View(_) | ListingTarget::Known(_) => "a view of the library".to_owned(),
+        }
     }
 
     /// Lists the albums again that were accessed meanwhile and whose counts do not match.
@@ -326,8 +339,4 @@ pub(super) fn listed_album(album: Album) -> ListedAlbum {
 pub(super) fn listed_items(items: Vec<MediaItem>) -> Vec<ListedItem> {
     let names = |item: &MediaItem| names::for_item(&item.filename, &item.mime_type, &item.id);
     items.into_iter().map(|item| ListedItem { names: names(&item), item }).collect()
-}
-
-fn as_dyn(error: &Error) -> &(dyn std::error::Error + 'static) {
-    error
 }

@@ -3,6 +3,7 @@
 use super::error::Error;
 use super::state::Library;
 use crate::api::{self, Advice};
+use crate::error_chain::chain;
 use crate::media::{DirId, EntryName};
 use crate::store::{self, AlbumRename, Child, Store};
 
@@ -86,8 +87,7 @@ impl Library {
                 Err(error) => Err(error),
             };
             if let Err(error) = outcome {
-                let error = &error as &(dyn std::error::Error + 'static);
-                tracing::warn!(error, "{RENAMED_LATER}");
+                tracing::warn!(error = chain(&error), "{RENAMED_LATER}");
             }
             drop(turn);
         });
