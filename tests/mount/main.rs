@@ -64,3 +64,4 @@ mod verify;
 mod videos;
 mod views;
 mod waiting;
+mod week;

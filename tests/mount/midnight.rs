@@ -1,76 +1,28 @@
 //! A mount that runs when Google's day ends: waiting work continues after the reset, and counting starts anew.
 
 use std::fs;
-use std::path::PathBuf;
-use std::process::Command;
 use std::time::Duration;
 
-use gphotosfs::api::next_reset;
 use gphotosfs_emulator::{Call, Failure};
 
+use crate::support::clock::{Clock, out_of_the_blur};
 use crate::support::{World, wait_for};
 
 /// More than a day: midnight Pacific has passed, and the quarter of an hour behind it in which nothing is sure.
 const LATER: Duration = Duration::from_secs(25 * 3600);
-
-/// How far to step first, so that the quarter of an hour behind midnight is not now.
-fn out_of_the_blur() -> Duration {
-    let now = jiff::Timestamp::now();
-    let is_blur = next_reset(now - jiff::SignedDuration::from_mins(20)) != next_reset(now);
-    if is_blur { Duration::from_secs(3600) } else { Duration::ZERO }
-}
 
 fn status(world: &World) -> serde_json::Value {
     let status = fs::read(world.mnt.join(".gphotos/status.json")).unwrap();
     serde_json::from_slice(&status).unwrap()
 }
 
-/// The clock of the mounts that it makes.
-struct Clock<'a> {
-    world: &'a World,
-    file: PathBuf,
-    preload: String,
-}
-
-impl<'a> Clock<'a> {
-    fn new(world: &'a World) -> Self {
-        // The library that puts itself before the clock is where faketime says.
-        let preload =
-            Command::new("faketime").args(["-f", "+0", "printenv", "LD_PRELOAD"]).output();
-        let preload =
-            String::from_utf8(preload.expect("scripts/test.sh installs faketime").stdout).unwrap();
-        let clock = Self { world, file: world.dir.path().join("clock"), preload };
-        clock.set(0);
-        clock
-    }
-
-    /// Steps to this many seconds from the true time.
-    fn set(&self, seconds: i64) {
-        // The mount never sees a half-written file.
-        let new = self.file.with_extension("new");
-        fs::write(&new, format!("{seconds:+}")).unwrap();
-        fs::rename(new, &self.file).unwrap();
-    }
-
-    fn mount(&self) {
-        let env = [
-            ("LD_PRELOAD", self.preload.trim()),
-            ("FAKETIME_TIMESTAMP_FILE", self.file.to_str().unwrap()),
-            ("FAKETIME_NO_CACHE", "1"),
-            // Deadlines and pauses go by the clock that nobody sets.
-            ("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
-        ];
-        self.world.mount_with(&env, &[]);
-    }
-}
-
 #[test]
 fn the_count_of_the_day_outlasts_steps_of_the_clock() {
-    let world = World::new();
-    let clock = Clock::new(&world);
+    let mut world = World::new();
+    let clock = Clock::of(&mut world);
     // A login is a process of its own, which does not count its requests.
     let of_login = world.emulator.stats().api_requests_today;
-    clock.mount();
+    world.mount(&[]);
     world.sh("mkdir mnt/A");
     let mut photos = 0;
     let mut copy_one = || {
@@ -94,7 +46,7 @@ fn the_count_of_the_day_outlasts_steps_of_the_clock() {
         assert_eq!(day(), today, "{when}");
         is_complete(when);
         world.umount();
-        clock.mount();
+        world.mount(&[]);
         // With a wrong clock, the next mount must wait for Google's first answer.
         if at == 0 {
             is_complete(&format!("{when}, in the next mount"));
@@ -105,12 +57,12 @@ fn the_count_of_the_day_outlasts_steps_of_the_clock() {
 
 #[test]
 fn a_used_up_quota_holds_the_queue_up_until_midnight_and_not_longer() {
-    let world = World::new();
-    let clock = Clock::new(&world);
+    let mut world = World::new();
+    let clock = Clock::of(&mut world);
     let begin = out_of_the_blur();
     world.emulator.advance_clock(begin);
     clock.set(begin.as_secs() as i64);
-    clock.mount();
+    world.mount(&[]);
     for at in 0..3 {
         world.photo(&format!("photo/{at}.jpg"), at, 20_000);
     }

@@ -10,12 +10,13 @@
 //! of them in [`takeout`], encoders of videos in [`encoder`], logins in [`login`], the schemas of JSON in [`schema`], a person at a terminal in
 //! [`terminal`], a service manager in [`manager`], NetworkManager in
 //! [`network_manager`], a line to the service in [`way`], and all that waits without an
-//! event in [`wait`].
+//! event in [`wait`], and the clock of programs in [`clock`].
 
 #![allow(dead_code, unused_imports)] // Each of the test programs uses a part of it.
 
 pub mod account;
 pub mod camera;
+pub mod clock;
 pub mod core;
 pub mod desktop;
 pub mod encoder;
