@@ -26,7 +26,7 @@ const LOG_LINES_MAX: usize = 40;
 
 /// Each line says what to do, how long the mount waits by itself, or what is out of reach.
 const NEXT_STEPS: [&str; 4] =
-    ["run `gphotosfs login`", "uploads wait: ", "until=", "no connection to "];
+    ["run `gphotosfs login`", "uploads wait: ", " until", "no connection to "];
 
 struct Week {
     world: World,
@@ -73,7 +73,8 @@ impl Week {
         self.pass(self.begin + self.days * 24 * HOUR - self.passed);
     }
 
-    /// A new day, with a folder of photos. Returns its name.
+    /// A new day, with a folder of photos, and an album for it, which Google makes at once. Returns
+    /// its name.
     fn folder(&mut self) -> String {
         self.days += 1;
         let day = format!("{}", 20_190_420 + self.days);
@@ -81,6 +82,7 @@ impl Week {
             let name = format!("photo/{day}/IMG_{at:04}.jpg");
             self.world.photo(&name, self.days * 100_000 + at, 5000);
         }
+        self.world.sh(&format!("mkdir mnt/{day}"));
         day
     }
 
@@ -169,8 +171,6 @@ impl Week {
 
     fn saturday_is_offline(&mut self) {
         let day = self.folder();
-        // An album is made at Google at once, so it is made at home.
-        self.world.sh(&format!("mkdir mnt/{day}"));
         self.violations.extend(self.world.emulator.stats().violations);
         self.world.stop_emulator();
         self.night(&day);
@@ -185,7 +185,6 @@ impl Week {
 
     fn sunday_ends_the_login(&mut self) {
         let day = self.folder();
-        self.world.sh(&format!("mkdir mnt/{day}"));
         self.pass(24 * HOUR);
         self.night(&day);
         wait_for("the queue to stop", || self.trouble() == "login");
