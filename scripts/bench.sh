@@ -47,7 +47,7 @@ bench_dir=$(realpath "${GPHOTOSFS_BENCH_DIR:-${TMPDIR:-/tmp}}")
 
 # A file of scripts/bench may choose another one.
 speed=realistic
-dir='' emulator_pid='' mount_pid=''
+dir='' emulator_pid='' mount_pid='' line_pid=''
 clean_up() {
     status=$?
     trap - EXIT
@@ -99,12 +99,16 @@ make_photos() {
 
 tear_down() {
     if [ -n "$mount_pid" ]; then end_mount; fi
+    if [ -n "$line_pid" ]; then
+        kill "$line_pid"
+        wait "$line_pid"
+    fi
     if [ -n "$emulator_pid" ]; then
         kill "$emulator_pid"
         wait "$emulator_pid"
     fi
     if [ -n "$dir" ]; then rm -rf --one-file-system "$dir"; fi
-    mount_pid='' emulator_pid='' dir=''
+    mount_pid='' emulator_pid='' line_pid='' dir=''
 } 2>/dev/null
 
 # The mount's largest resident size in MB.
