@@ -74,6 +74,8 @@ impl Frame {
     pub(super) fn subsampling(&self) -> Subsampling {
         match self.components[..] {
             [(_, 0x21), (_, 0x11), (_, 0x11)] => Subsampling::S422,
+            // As above, and turned upright without loss.
+            [(_, 0x12), (_, 0x11), (_, 0x11)] => Subsampling::S440,
             [(_, one), (_, other), (_, third)] if one == other && other == third => {
                 Subsampling::S444
             }

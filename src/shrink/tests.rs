@@ -117,7 +117,8 @@ fn likeness(one: &Picture, other: &Picture) -> f64 {
 
 #[test]
 fn a_copy_is_much_smaller_and_looks_the_same() {
-    for subsampling in [Subsampling::S420, Subsampling::S422, Subsampling::S444] {
+    for subsampling in [Subsampling::S420, Subsampling::S422, Subsampling::S440, Subsampling::S444]
+    {
         let original = photo(1300, 1000, subsampling);
         let copy = shrunk(&original, Saver::default()).unwrap();
         assert!(copy.len() * 100 <= original.len() * 85);
