@@ -35,6 +35,8 @@ need_command unzip unzip
 need_command zip zip
 if [ "$profile" = long ]; then
     need_command chromium chromium
+    need_command cwebp webp
+    need_command heif-enc libheif-examples
     need_command rclone rclone
 fi
 need_cargo

@@ -49,6 +49,7 @@ mod removed;
 mod restore;
 mod room;
 mod saver;
+mod saver_corpus;
 mod saving;
 mod semantics_files;
 mod semantics_names;
