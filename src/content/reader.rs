@@ -51,6 +51,17 @@ impl Reader {
         }
     }
 
+    /// Waits until these bytes can be read without a wait.
+    ///
+    /// # Errors
+    /// If the download fails before they have arrived.
+    pub async fn arrive(&self, offset: u64, len: usize) -> Result<(), Error> {
+        match self {
+            Self::Local(_) => Ok(()),
+            Self::Downloading(reading) => reading.arrive(offset, len).await,
+        }
+    }
+
     /// Reads, and waits for the download if necessary. Short only at the end of the file.
     ///
     /// # Errors

@@ -31,6 +31,10 @@ impl Reading {
         Some(bytes)
     }
 
+    pub(super) async fn arrive(&self, offset: u64, len: usize) -> Result<(), Error> {
+        self.reach(offset..offset.saturating_add(len as u64)).await
+    }
+
     pub(super) async fn read(&self, offset: u64, len: usize) -> Result<Vec<u8>, Error> {
         let range = offset..offset.saturating_add(len as u64);
         loop {

@@ -1,5 +1,6 @@
 //! Files: opening, reading, writing, closing.
 
+mod arrival;
 mod close;
 mod descriptor;
 mod open;

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Once};
 use std::time::SystemTime;
 
+use tokio::sync::Semaphore;
+
 use super::error::{Error, Result};
 use super::handles::Handles;
 use super::node::{Ino, Node};
@@ -52,6 +54,9 @@ pub struct Config {
 /// The block size for statfs(2). Sizes of files are exact.
 const BLOCK_BYTES: u32 = 4096;
 
+/// How many downloads are begun at the same time. That takes a thread each, for a short time.
+const BEGINNING_MAX: usize = 8;
+
 /// The space in the spool, which limits writing. It becomes free as files are uploaded.
 #[derive(Clone, Copy, Debug)]
 pub struct Space {
@@ -72,6 +77,8 @@ pub struct Fs {
     pub(super) content: Content,
     pub(super) client: api::Client,
     pub(super) handles: Handles,
+    /// Turns to begin downloads.
+    pub(super) beginning: Semaphore,
     pub(super) began: SystemTime,
     pub(super) requests: Requests,
     pub(super) snapshots: Snapshots,
@@ -101,6 +108,7 @@ impl Fs {
             store,
             library,
             handles: Handles::new(pipeline.drafts().clone()),
+            beginning: Semaphore::new(BEGINNING_MAX),
             pipeline,
             content,
             client,

@@ -13,6 +13,7 @@ use fuser::{
     ReplyEmpty, ReplyEntry, ReplyLseek, ReplyOpen, ReplyStatfs, ReplyWrite, ReplyXattr, Request,
     TimeOrNow, WriteFlags,
 };
+use futures_util::FutureExt;
 use tokio::runtime::Handle;
 
 use super::authors::Authors;
@@ -294,9 +295,15 @@ impl Filesystem for Adapter {
             && call.is_for_thumbnails()
             && let Some(wait) = call.fs().opened_for_thumbnail(node)
         {
-            return call.wait_after(wait, open, (reply, context));
+            let fs = call.fs().clone();
+            let before = async move {
+                wait.await;
+                fs.length_arrives(node, how).await
+            };
+            return call.wait_after(before, open, (reply, context));
         }
-        call.attempt(|fs| fs.open_now(node, how)).or_wait(open, (reply, context));
+        let before = move |fs: Arc<Fs>| fs.length_arrives(node, how);
+        call.attempt(|fs| fs.open_now(node, how)).or_wait_after(before, open, (reply, context));
     }
 
     fn create(
@@ -332,8 +339,11 @@ impl Filesystem for Adapter {
             .on_handle(req, Operation::Read, node, fh)
             .with(format_args!("off={offset} len={size}"));
         let (fh, len) = (handle(fh), size as usize);
-        call.attempt(|fs| fs.read_now(fh, offset, len))
-            .or_wait(async move |fs| fs.read(fh, offset, len).await, reply);
+        call.attempt(|fs| fs.read_now(fh, offset, len)).or_wait_after(
+            move |fs| fs.bytes_arrive(fh, offset, len),
+            async move |fs| fs.read(fh, offset, len).await,
+            reply,
+        );
     }
 
     fn write(
@@ -423,7 +433,7 @@ impl Filesystem for Adapter {
         {
             let node = ino(node);
             return call.wait_after(
-                wait,
+                wait.map(Ok),
                 async move |fs| fs.opendir(node),
                 (reply, self.keeps_listings),
             );

@@ -153,14 +153,14 @@ impl<'a> Call<'a> {
         work: impl AsyncFnOnce(Arc<Fs>) -> Result<T> + Send + 'static,
         reply: impl Reply<T>,
     ) {
-        self.wait_after(std::future::ready(()), work, reply);
+        self.wait_after(std::future::ready(Ok(())), work, reply);
     }
 
     /// As [`Call::wait`], after `before`. Meanwhile the operation occupies neither a slot nor a
-    /// thread.
-    pub(super) fn wait_after<T: 'static>(
+    /// thread. The value of `before` is kept until the answer.
+    pub(super) fn wait_after<T: 'static, K: Send + 'static>(
         self,
-        before: impl Future<Output = ()> + Send + 'static,
+        before: impl Future<Output = Result<K>> + Send + 'static,
         work: impl AsyncFnOnce(Arc<Fs>) -> Result<T> + Send + 'static,
         reply: impl Reply<T>,
     ) {
@@ -174,16 +174,13 @@ impl<'a> Call<'a> {
         let is_unbounded = matches!(class, WaitClass::Sync | WaitClass::Control);
         let waiting = Waiting { pid, ending, is_unbounded };
         drop(dispatcher.runtime.spawn(async move {
-            let begun = unless_killed(waiting, async move {
-                before.await;
-                Ok(())
-            });
-            let slot = match begun.await {
-                Ok(()) => slot(class, turn, waiting).await,
+            let before = caller.run_async(before).instrument(trace.span().clone());
+            let begun = match unless_killed(waiting, before).await {
+                Ok(kept) => slot(class, turn, waiting).await.map(|slot| (kept, slot)),
                 Err(error) => Err(error),
             };
-            let slot = match slot {
-                Ok(slot) => slot,
+            let (kept, slot) = match begun {
+                Ok(begun) => begun,
                 Err(error) => {
                     return caller.run(|| reply::send(operation, trace, Err(error), reply));
                 }
@@ -193,7 +190,7 @@ impl<'a> Call<'a> {
                 let work = unless_killed(waiting, work(fs)).instrument(trace.span().clone());
                 let outcome = runtime.block_on(caller.run_async(work));
                 caller.run(|| reply::send(operation, trace, outcome, reply));
-                drop(slot);
+                drop((kept, slot));
             }));
         }));
     }
@@ -242,9 +239,24 @@ impl<T: 'static> Attempt<'_, T> {
         work: impl AsyncFnOnce(Arc<Fs>) -> Result<T> + Send + 'static,
         reply: impl Reply<T>,
     ) {
+        self.or_wait_after(|_| std::future::ready(Ok(())), work, reply);
+    }
+
+    /// Answers if the attempt had an outcome; otherwise as [`Call::wait_after`].
+    pub(super) fn or_wait_after<K: Send + 'static, F>(
+        self,
+        before: impl FnOnce(Arc<Fs>) -> F,
+        work: impl AsyncFnOnce(Arc<Fs>) -> Result<T> + Send + 'static,
+        reply: impl Reply<T>,
+    ) where
+        F: Future<Output = Result<K>> + Send + 'static,
+    {
         match self.outcome.transpose() {
             Some(outcome) => self.call.run(|_| outcome, reply),
-            None => self.call.wait(work, reply),
+            None => {
+                let before = before(self.call.fs().clone());
+                self.call.wait_after(before, work, reply);
+            }
         }
     }
 }

@@ -20,7 +20,8 @@ const GROUPS: usize = 16;
 pub(super) enum WaitClass {
     /// Everything else. Such an operation ends in bounded time.
     General,
-    /// Reads wait for downloads, and stalled ones must not keep programs from looking around.
+    /// Reads and opens of files wait for downloads before they take a slot. Their bytes are in memory
+    /// while they have one.
     Read,
     /// Listings, look-ups and sizes of files wait for pages of albums and for hosts of bytes.
     Look,
@@ -64,7 +65,7 @@ impl WaitClass {
     fn limits(self) -> Limits {
         match self {
             Self::General => Limits { owner: 64, others: 16, other: 4 },
-            Self::Read => Limits { owner: 192, others: 48, other: 12 },
+            Self::Read => Limits { owner: 32, others: 16, other: 4 },
             Self::Look => Limits { owner: 96, others: 24, other: 6 },
             Self::Write => Limits { owner: 96, others: 24, other: 6 },
             Self::Close => Limits { owner: 96, others: 16, other: 4 },

@@ -33,11 +33,21 @@ fn a_sync_of_an_album_ends_in_an_outage_and_gphotosfs_sync_goes_on() {
     world.umount();
 }
 
+/// The number of a mount's threads.
+fn threads(world: &World) -> u64 {
+    let status = fs::read(world.mnt.join(".gphotos/status.json")).unwrap();
+    let status: serde_json::Value = serde_json::from_slice(&status).unwrap();
+    let process = fs::read_to_string(format!("/proc/{}/status", status["pid"])).unwrap();
+    let line = process.lines().find_map(|it| it.strip_prefix("Threads:")).unwrap();
+    line.trim().parse().unwrap()
+}
+
 /// > Reads that stall, listings, writes, closes and syncs wait in places of their own: none of them
 /// > keeps another kind from running.
 #[test]
 fn stalled_readers_keep_nobody_from_copying_and_listing() {
     const READERS: u64 = 300;
+    const THREADS_MAX: u64 = 120;
     let world = World::mounted();
     world.seed("Trip", READERS);
     world.photo("1.jpg", 1, 20_000);
@@ -58,6 +68,9 @@ fn stalled_readers_keep_nobody_from_copying_and_listing() {
     };
     let mut readers: Vec<_> = (0..READERS).map(read).collect();
     wait_for("all readers to wait", || opens() >= before + READERS);
+    // Each thread has a stack.
+    let threads = threads(&world);
+    assert!(threads <= THREADS_MAX, "{threads}");
     world.sh_within(20, "cp 1.jpg mnt/A/ && cp 1.jpg mnt/A/2.jpg && mv mnt/A/2.jpg mnt/A/3.jpg");
     world.sh_within(20, "ls -l mnt mnt/A mnt/Trip > list && mkdir mnt/B && touch mnt/A/1.jpg");
     world.sh_within(20, "sync mnt/A && cmp 1.jpg mnt/A/1.jpg");

@@ -25,8 +25,8 @@ const DAILY_REQUESTS: u64 = 10_000;
 const LOG_LINES_MAX: usize = 40;
 
 /// Each line says what to do, how long the mount waits by itself, or what is out of reach.
-const NEXT_STEPS: [&str; 4] =
-    ["run `gphotosfs login`", "uploads wait: ", " until", "no connection to "];
+const NEXT_STEPS: [&str; 5] =
+    ["run `gphotosfs login`", "uploads wait: ", " until", "is tried now", "no connection to "];
 
 struct Week {
     world: World,

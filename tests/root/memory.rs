@@ -8,15 +8,13 @@ use gphotosfs_emulator::Edit;
 
 use crate::support::{World, wait_for};
 
-/// What a small machine, or a service with `MemoryMax=`, gives the mount.
-const LIMIT: &str = "80M";
-
 /// A control group with a limit of memory, in either version of the kernel's interface.
 struct Group(PathBuf);
 
 impl Group {
-    /// `None` if this machine has no such controller.
-    fn new(name: &str) -> Option<Self> {
+    /// Limits the group as a small machine, or a service with `MemoryMax=`, limits the mount. `None` if
+    /// this machine has no such controller.
+    fn new(name: &str, limit_bytes: &str) -> Option<Self> {
         let of_version_1 = Path::new("/sys/fs/cgroup/memory");
         let (root, limit) = match of_version_1.join("memory.limit_in_bytes").exists() {
             true => (of_version_1, "memory.limit_in_bytes"),
@@ -24,7 +22,7 @@ impl Group {
         };
         let group = Self(root.join(format!("gphotosfs-{name}-{}", std::process::id())));
         fs::create_dir(&group.0).ok()?;
-        fs::write(group.0.join(limit), LIMIT).ok()?;
+        fs::write(group.0.join(limit), limit_bytes).ok()?;
         Some(group)
     }
 
@@ -63,13 +61,13 @@ impl Drop for Group {
 }
 
 /// > The buffers of all readers together have a bound: 150 programs that read photos at once, none of them
-/// > here, fit into 80 MB.
+/// > here, fit into 48 MB.
 #[test]
 #[ignore = "its limit depends on the machine, as long as the program is not optimized"]
 fn many_readers_fit_into_little_memory() {
     const READERS: u64 = 150;
     const SIZE: u64 = 2_000_000;
-    let Some(group) = Group::new("readers") else {
+    let Some(group) = Group::new("readers", "48M") else {
         eprintln!("skipped: no control groups with a limit of memory");
         return;
     };
@@ -102,7 +100,7 @@ fn many_readers_fit_into_little_memory() {
 #[ignore = "its limit depends on the machine, as long as the program is not optimized"]
 fn many_writers_fit_into_little_memory() {
     const WRITERS: u32 = 150;
-    let Some(group) = Group::new("writers") else {
+    let Some(group) = Group::new("writers", "80M") else {
         eprintln!("skipped: no control groups with a limit of memory");
         return;
     };
