@@ -87,5 +87,6 @@ fn payload(photo: &Path) -> Result<Payload, Failure> {
         mime: "image/jpeg".into(),
         sha1: Sha1::digest(&bytes).into(),
         sent: Arc::new(AtomicU64::new(0)),
+        turn: None,
     })
 }

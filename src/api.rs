@@ -27,7 +27,6 @@ mod json;
 mod messages;
 mod names;
 mod no_roots;
-mod outstanding;
 mod owner;
 mod page;
 mod pager;
@@ -41,12 +40,15 @@ mod request_log;
 mod resumable;
 mod retry;
 mod service;
+mod sockets;
 mod throttle;
 mod transport;
 mod unreachable;
 mod upload_limiter;
 mod upload_speed;
+mod upload_turns;
 mod upload_watch;
+mod upload_window;
 mod wire;
 
 use std::sync::Arc;
@@ -88,6 +90,7 @@ pub use request::{
 pub use resumable::{FinishError, UploadSession};
 pub use service::{Foreign, Service};
 pub use throttle::Throttle;
+pub use upload_turns::UploadTurn;
 
 /// The service. Cheap to clone: all clones share the login, the budget and the order of writes.
 #[derive(Clone)]
@@ -147,6 +150,7 @@ impl Client {
     /// new connections.
     pub fn renew_connections(&self) {
         self.transport.http.renew();
+        self.transport.upload_turns.line_changed();
     }
 
     /// How long library-changing calls still pause after a short-term 429.

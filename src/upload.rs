@@ -14,7 +14,6 @@ mod blocked;
 mod blockers;
 mod classify;
 mod commit;
-mod concurrency;
 mod config;
 mod copies;
 mod cut_off;

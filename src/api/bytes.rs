@@ -18,9 +18,10 @@ use url::Url;
 use super::Client;
 use super::error::Error;
 use super::http::header;
-use super::outstanding::outstanding;
 use super::refusal::Class;
+use super::sockets::connections;
 use super::transport::{Answer, Transport};
+use super::upload_turns::UploadTurn;
 use super::upload_watch::UploadWatch;
 use crate::error_chain::causes;
 use crate::media::{UploadLimit, UploadToken};
@@ -29,9 +30,6 @@ use crate::media::{UploadLimit, UploadToken};
 /// Larger ones go through a session that can be resumed.
 pub const RAW_UPLOAD_MAX: u64 = 8 << 20;
 
-/// Bytes that go from the file to the network at a time. Few enough that a slow line, shared by
-/// many uploads, takes them well before an upload counts as stalled.
-const CHUNK_BYTES: u64 = 64 << 10;
 pub(super) const UPLOAD: &str = "uploads";
 
 /// The bytes of one file to upload. They must not change meanwhile.
@@ -47,23 +45,25 @@ pub struct Payload {
     pub sha1: [u8; 20],
     /// Bytes handed to the network so far, for progress bars.
     pub sent: Arc<AtomicU64>,
+    /// Its turn among all uploads; without one, the client waits for it.
+    pub turn: Option<Arc<UploadTurn>>,
 }
 
 impl Client {
     /// Whether a file of this size is to go in one request, as fast as the line is known to be.
     pub fn fits_in_one_request(&self, len: u64) -> bool {
-        let Transport { upload_speed, upload_limiter, .. } = &*self.transport;
-        len <= RAW_UPLOAD_MAX && upload_speed.fits_in_one_request(len, upload_limiter.now())
+        let Transport { upload_speed, upload_turns, .. } = &*self.transport;
+        len <= RAW_UPLOAD_MAX && upload_speed.fits_in_one_request(len, upload_turns.allowed())
     }
 
     /// The limit of all uploads, as the user gave it.
     pub fn upload_limit(&self) -> UploadLimit {
-        self.transport.upload_limiter.limit()
+        self.transport.upload_turns.limit()
     }
 
     /// Changes it, also for uploads under way.
     pub fn set_upload_limit(&self, limit: UploadLimit) {
-        self.transport.upload_limiter.set(limit);
+        self.transport.upload_turns.set_limit(limit);
         // Speeds under another limit say nothing about this one.
         self.transport.upload_speed.forget();
     }
@@ -71,7 +71,13 @@ impl Client {
     /// The bytes of uploads a second that may go at this time of the day. `None` is without a
     /// limit.
     pub fn upload_rate_allowed(&self) -> Option<u64> {
-        self.transport.upload_limiter.now()
+        self.transport.upload_turns.allowed()
+    }
+
+    /// Waits until an upload of `len` bytes may begin. Of two files, the one with the smaller `order`
+    /// goes first.
+    pub async fn upload_turn(&self, order: i64, len: u64) -> Arc<UploadTurn> {
+        Arc::new(self.transport.upload_turns.begin(order, len > RAW_UPLOAD_MAX).await)
     }
 
     /// Sends a whole file in one request, once. For files up to [`RAW_UPLOAD_MAX`].
@@ -102,9 +108,13 @@ impl Client {
         attempt: u32,
         request: impl Fn(Body) -> RequestBuilder,
     ) -> Result<Answer, Error> {
+        let turn = match &payload.turn {
+            Some(turn) => turn.clone(),
+            None => self.upload_turn(i64::MAX, payload.len).await,
+        };
         let (moved, watcher) = watch::channel(part.start);
         let moved = Arc::new(moved);
-        let body = || payload.body(part.clone(), moved.clone(), &self.transport);
+        let body = || payload.body(part.clone(), &moved, &turn, &self.transport);
         let sending = self.transport.send(UPLOAD, Class::Upload, attempt, || request(body()));
         let begun = Instant::now();
         let answer = tokio::select! {
@@ -140,7 +150,8 @@ impl Client {
 
     /// Bytes of all uploads that the peers have, as far as this machine knows.
     async fn acknowledged(&self) -> u64 {
-        let waiting = tokio::task::spawn_blocking(outstanding).await.ok().flatten();
+        let waiting = tokio::task::spawn_blocking(connections).await.ok().flatten();
+        let waiting = waiting.map(|it| it.iter().map(|it| it.outstanding).sum::<u64>());
         let handed = self.transport.bytes_up.load(Ordering::Relaxed);
         handed.saturating_sub(waiting.unwrap_or_default())
     }
@@ -164,22 +175,22 @@ impl Payload {
     fn body(
         &self,
         part: Range<u64>,
-        moved: Arc<watch::Sender<u64>>,
+        moved: &Arc<watch::Sender<u64>>,
+        turn: &Arc<UploadTurn>,
         transport: &Transport,
     ) -> Body {
         self.sent.store(part.start, Ordering::Relaxed);
-        let (file, sent) = (self.file.clone(), self.sent.clone());
-        let (all, limiter) = (transport.bytes_up.clone(), transport.upload_limiter.clone());
+        let (file, sent, moved) = (self.file.clone(), self.sent.clone(), moved.clone());
+        let (all, turn) = (transport.bytes_up.clone(), turn.clone());
         Body::wrap_stream(unfold(part.start, move |at| {
             let (file, sent, moved) = (file.clone(), sent.clone(), moved.clone());
-            let (all, limiter) = (all.clone(), limiter.clone());
+            let (all, turn) = (all.clone(), turn.clone());
             async move {
-                let most = limiter.piece().map_or(CHUNK_BYTES, |it| it.min(CHUNK_BYTES));
-                let count = most.min(part.end.saturating_sub(at));
-                if count == 0 {
+                let left = part.end.saturating_sub(at);
+                if left == 0 {
                     return None;
                 }
-                limiter.take(count).await;
+                let count = turn.take(left).await;
                 let read = tokio::task::spawn_blocking(move || {
                     let mut chunk = vec![0; count as usize];
                     file.read_exact_at(&mut chunk, at).map(|()| Bytes::from(chunk))

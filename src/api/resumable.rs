@@ -185,7 +185,7 @@ impl Client {
         offset: u64,
         at_most: u64,
     ) -> Range<u64> {
-        let allowed = self.transport.upload_limiter.now();
+        let allowed = self.transport.upload_turns.allowed();
         let chunk = self.transport.upload_speed.chunk(session.granularity, allowed);
         let chunk = chunk.unwrap_or(u64::MAX).min(at_most);
         let left = payload.len.saturating_sub(offset);

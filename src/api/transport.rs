@@ -33,8 +33,8 @@ use super::request_log::RequestLog;
 use super::retry::{self, RetryLimits};
 use super::service::{is_fit_for_media, is_fit_for_token, is_loopback, is_plain_public};
 use super::throttle::Throttle;
-use super::upload_limiter::UploadLimiter;
 use super::upload_speed::UploadSpeed;
+use super::upload_turns::UploadTurns;
 use crate::media::Caller;
 
 /// A whole answer with a status of success.
@@ -68,7 +68,7 @@ pub(super) struct Transport {
     /// Delays library-changing calls after a short-term 429.
     pub(super) throttle: Throttle,
     /// Delays bytes of uploads.
-    pub(super) upload_limiter: Arc<UploadLimiter>,
+    pub(super) upload_turns: Arc<UploadTurns>,
     /// How fast single uploads are.
     pub(super) upload_speed: Arc<UploadSpeed>,
     /// Bytes of all uploads that were handed to the network.
@@ -101,7 +101,7 @@ impl Transport {
             Connections::new(config.deadlines.connect).map_err(|err| unfit(err.to_string()))?;
         let throttle = Throttle::of_changes(config.write_pause);
         let (writer, skew) = (Arc::default(), Mutex::default());
-        let upload_limiter = Arc::new(UploadLimiter::new(config.upload_limit.clone()));
+        let upload_turns = Arc::new(UploadTurns::new(config.upload_limit.clone()));
         let (guard, bytes_need_login) = (None, false);
         Ok(Self {
             http,
@@ -113,7 +113,7 @@ impl Transport {
             guard,
             writer,
             throttle,
-            upload_limiter,
+            upload_turns,
             upload_speed: Arc::default(),
             bytes_up: Arc::default(),
             skew,
@@ -142,7 +142,7 @@ impl Transport {
             guard: self.guard.clone(),
             writer: Arc::default(),
             throttle: Throttle::of_changes(self.config.write_pause),
-            upload_limiter: self.upload_limiter.clone(),
+            upload_turns: self.upload_turns.clone(),
             upload_speed: self.upload_speed.clone(),
             bytes_up: self.bytes_up.clone(),
             skew: Mutex::default(),

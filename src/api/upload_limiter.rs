@@ -1,14 +1,11 @@
 //! Keeps the bytes of all uploads together under the user's limit, which may change at any time.
 //!
 //! A token bucket: credit grows with time, and each piece of a file takes from it before it goes to
-//! the network. Uploads take their turns in the order in which they come, so that they share the
-//! rate evenly.
+//! the network. Pure, but for the clock and the time zone of a schedule.
 
 use std::time::{Duration, Instant};
 
 use jiff::civil::Time;
-use parking_lot::Mutex;
-use tokio::sync::{Notify, Semaphore};
 
 use crate::media::{UploadLimit, local_clock};
 
@@ -22,37 +19,29 @@ const PIECE_BYTES_MIN: u64 = 1 << 10;
 
 /// The limit of all uploads of a client.
 pub(super) struct UploadLimiter {
-    state: Mutex<State>,
-    /// Its holder waits for credit.
-    turn: Semaphore,
-    changed: Notify,
-}
-
-struct State {
     limit: UploadLimit,
     bucket: Bucket,
 }
 
 impl UploadLimiter {
     pub(super) fn new(limit: UploadLimit) -> Self {
-        let bucket = Bucket::new(Instant::now());
-        let state = Mutex::new(State { limit, bucket });
-        Self { state, turn: Semaphore::new(1), changed: Notify::new() }
+        Self { limit, bucket: Bucket::new(Instant::now()) }
     }
 
-    pub(super) fn limit(&self) -> UploadLimit {
-        self.state.lock().limit.clone()
+    pub(super) fn limit(&self) -> &UploadLimit {
+        &self.limit
     }
 
     /// Counts from now on, also for uploads under way.
-    pub(super) fn set(&self, limit: UploadLimit) {
-        self.state.lock().limit = limit;
-        self.changed.notify_one();
+    pub(super) fn set(&mut self, limit: UploadLimit) {
+        self.limit = limit;
     }
 
     /// The bytes a second that may go now. `None` is without a limit.
     pub(super) fn now(&self) -> Option<u64> {
-        self.state.lock().rate()
+        // To read the clock and the time zone for each piece would be for nothing.
+        let time = if self.limit.is_schedule() { local_clock() } else { Time::midnight() };
+        self.limit.at(time)
     }
 
     /// How many bytes to send at a time, if there is a limit.
@@ -61,35 +50,9 @@ impl UploadLimiter {
         Some((bytes as u64).max(PIECE_BYTES_MIN))
     }
 
-    /// Waits until so many bytes may go.
-    pub(super) async fn take(&self, bytes: u64) {
-        if self.now().is_none() {
-            return;
-        }
-        // Fails only if it is closed, and nobody closes it.
-        let Ok(_turn) = self.turn.acquire().await else { return };
-        loop {
-            let wait = self.state.lock().take(bytes, Instant::now());
-            if wait.is_zero() {
-                return;
-            }
-            tokio::select! {
-                () = tokio::time::sleep(wait) => {}
-                () = self.changed.notified() => {}
-            }
-        }
-    }
-}
-
-impl State {
-    fn rate(&self) -> Option<u64> {
-        // To read the clock and the time zone for each piece would be for nothing.
-        let time = if self.limit.is_schedule() { local_clock() } else { Time::midnight() };
-        self.limit.at(time)
-    }
-
-    fn take(&mut self, bytes: u64, now: Instant) -> Duration {
-        let Some(rate) = self.rate() else {
+    /// Takes credit for so many bytes if there is any. Otherwise returns how long until then.
+    pub(super) fn take(&mut self, bytes: u64, now: Instant) -> Duration {
+        let Some(rate) = self.now() else {
             self.bucket = Bucket::new(now);
             return Duration::ZERO;
         };
@@ -127,8 +90,6 @@ impl Bucket {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
 
     /// Sends pieces for so many seconds by a clock of its own, which is late by `late` each time.
@@ -185,25 +146,17 @@ mod tests {
         assert!(sent.iter().sum::<u64>().abs_diff(20_000_000) <= 65_536, "{sent:?}");
     }
 
-    #[tokio::test]
-    async fn a_limit_that_goes_frees_all_who_wait() {
-        let limiter = Arc::new(UploadLimiter::new("4k".parse().unwrap()));
+    #[test]
+    fn a_limit_that_goes_takes_its_debts_along() {
+        let mut limiter = UploadLimiter::new("4k".parse().unwrap());
         assert_eq!((limiter.now(), limiter.piece()), (Some(4000), Some(PIECE_BYTES_MIN)));
+        let now = Instant::now();
         // An hour's worth.
-        limiter.take(4000 * 3600).await;
-        let waiting: Vec<_> = (0..8)
-            .map(|_| {
-                let limiter = limiter.clone();
-                tokio::spawn(async move { limiter.take(1024).await })
-            })
-            .collect();
-        tokio::task::yield_now().await;
-        assert!(waiting.iter().all(|it| !it.is_finished()));
+        limiter.take(4000 * 3600, now);
+        assert!(limiter.take(1024, now) > Duration::from_secs(3000));
         limiter.set(UploadLimit::default());
         assert_eq!((limiter.now(), limiter.piece()), (None, None));
-        for it in waiting {
-            it.await.unwrap();
-        }
+        assert_eq!(limiter.take(1024, now), Duration::ZERO);
         assert_eq!(limiter.limit().to_string(), "off");
     }
 }

@@ -18,8 +18,8 @@ pub type AddToCache = Arc<dyn Fn(FileId, ContentHash, &Path) + Send + Sync>;
 /// The settings of the pipeline.
 #[derive(Clone)]
 pub struct Config {
-    /// Upper bound of files that are uploaded at the same time; at least 1. The concurrency limit
-    /// adapts below it.
+    /// Upper bound of files that are uploaded at the same time; at least 1. Most
+    /// of them wait for their turns on a line that few fill.
     pub uploads: usize,
     /// The directory of the spool files.
     pub spool_dir: PathBuf,

@@ -22,7 +22,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::{Condvar, Mutex};
 use tokio_util::sync::CancellationToken;
@@ -64,6 +64,8 @@ pub enum Rejection {
 pub struct InFlight {
     /// Bytes handed to the network.
     pub(super) sent: Arc<AtomicU64>,
+    /// Its turn has come: until then nothing is sent.
+    pub(super) begun: Arc<AtomicBool>,
     /// Cancelled when a writer supersedes the version.
     pub(super) cancel: CancellationToken,
 }
@@ -243,10 +245,12 @@ impl Draft {
         }
     }
 
-    /// Bytes of an upload under way that were handed to the network.
-    pub(super) fn bytes_sent(&self) -> Option<u64> {
+    /// Bytes of an upload under way that were handed to the network, and whether it has begun.
+    pub(super) fn bytes_sent(&self) -> Option<(u64, bool)> {
         match &self.state.lock().phase {
-            Phase::InFlight(upload) => Some(upload.bytes_sent()),
+            Phase::InFlight(upload) => {
+                Some((upload.bytes_sent(), upload.begun.load(Ordering::Relaxed)))
+            }
             _ => None,
         }
     }

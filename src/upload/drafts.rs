@@ -48,7 +48,7 @@ pub(super) struct Sent {
     pub(super) uploaded: u64,
     /// Of uploads under way.
     pub(super) under_way: u64,
-    /// How many uploads are under way.
+    /// How many uploads have begun.
     pub(super) uploads: u64,
 }
 
@@ -128,9 +128,9 @@ impl Drafts {
     pub(super) fn sent(&self) -> Sent {
         let table = self.table.lock();
         let mut sent = Sent { uploaded: table.uploaded, ..Sent::default() };
-        for bytes in table.drafts.values().filter_map(|draft| draft.bytes_sent()) {
+        for (bytes, has_begun) in table.drafts.values().filter_map(|draft| draft.bytes_sent()) {
             sent.under_way += bytes;
-            sent.uploads += 1;
+            sent.uploads += u64::from(has_begun);
         }
         sent
     }

@@ -95,7 +95,7 @@ impl Pipeline {
             held,
             shrinking,
             saved: shared.store.saved()?,
-            uploading: uploads.uploads.saturating_sub(shrinking),
+            uploading: uploads.uploads,
             bytes_left,
             sent,
             rate,

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::draft::InFlight;
 use super::outcome::Outcome;
@@ -30,12 +31,16 @@ async fn attempt(
     let (bytes, sealed) = hashed(shared, sealed).await?;
     let seq = sealed.0.seq;
     let (bytes, sha1) = chosen(shared, &sealed, bytes).await?;
+    let len = bytes.metadata()?.len();
+    let turn = shared.client.upload_turn(seq, len).await;
+    upload.begun.store(true, Ordering::Relaxed);
     let payload = Payload {
-        len: bytes.metadata()?.len(),
+        len,
         file: bytes,
         mime: sealed.0.mime.clone(),
         sha1,
         sent: upload.sent.clone(),
+        turn: Some(turn),
     };
     let token = if goes_raw(shared, &sealed, payload.len) {
         shared.client.upload_raw(&payload).await?

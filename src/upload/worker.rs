@@ -90,7 +90,6 @@ impl Worker {
         let claims_rest = self.read_claims(now).await?;
         self.end_void_films().await?;
         let rows = self.read_rows(now).await?;
-        self.limit.allow(self.shared.client.upload_rate_allowed());
         let plan = planner::plan(&self.state(now), &rows);
         let mut wake_at = plan.wake_at.min(now + claims_rest);
         if let Some(at) = self.album_waits.next() {
@@ -99,7 +98,7 @@ impl Worker {
         let mut started_all = self.start_uploads(plan.uploads);
         started_all &= self.start_preparing(rows.unprepared);
         if let Some(change) = plan.change
-            && !self.start_change(change, rows.ready.len()).await?
+            && !self.start_change(change).await?
         {
             self.shared.moved_on();
             started_all = false;
@@ -116,9 +115,6 @@ impl Worker {
         if unsettled {
             wake_at = wake_at.min(now + self.shared.config.retry_max);
         }
-        if !self.uploads.is_empty() {
-            wake_at = wake_at.min(now + self.limit.look_every());
-        }
         Ok(wake_at.duration_since(now).unwrap_or_default())
     }
 
@@ -132,15 +128,12 @@ impl Worker {
     }
 
     /// Starts a call. Returns whether it did: the rows may have changed meanwhile.
-    async fn start_change(&mut self, change: Change, ready: usize) -> store::Result<bool> {
+    async fn start_change(&mut self, change: Change) -> store::Result<bool> {
         self.last_change = Some(change.kind());
         let batch = match change {
             Change::Repeat(call) => return Ok(self.start_creating(Creating::repeated(call)).await),
             Change::CreatePart => self.create_parts.pop_front(),
-            Change::Create { dir, files } => {
-                self.limit.batch_begins(ready);
-                Some(Uploaded::new(dir, &files))
-            }
+            Change::Create { dir, files } => Some(Uploaded::new(dir, &files)),
             Change::EditPart(edit) => {
                 let place = self.member_parts.iter().position(|(it, _)| *it == edit);
                 let part = place.and_then(|place| self.member_parts.remove(place));
@@ -165,14 +158,9 @@ impl Worker {
             // The file that a caller waits for may have been removed.
             () = shared.wake.notified() => {}
             () = shared.stop.cancelled() => return,
-            () = tokio::time::sleep(sleep) => {
-                let sent = shared.sent().bytes;
-                self.limit.observe(sent, self.uploads.len(), Instant::now().into_std());
-                return;
-            }
+            () = tokio::time::sleep(sleep) => return,
         }
         let (now, sent) = (Instant::now().into_std(), shared.sent());
-        self.limit.observe(sent.bytes, self.uploads.len(), now);
         shared.rate.lock().sample(now, sent);
         shared.moved_on();
     }

@@ -44,6 +44,7 @@ pub fn payload(bytes: &[u8]) -> Payload {
         mime: "image/jpeg".into(),
         sha1: sha1::Sha1::digest(bytes).into(),
         sent: Arc::default(),
+        turn: None,
     }
 }
 

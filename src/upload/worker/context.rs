@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use tokio::task::JoinSet;
@@ -20,7 +20,6 @@ use crate::media::{DirId, FileId, MediaItem};
 use crate::store::{self, Claim, MemberCall, PastFailures};
 use crate::upload::blocked::{Backoff, Blocked, BlockedReason};
 use crate::upload::blockers::Blockers;
-use crate::upload::concurrency::ConcurrencyLimit;
 use crate::upload::draft::Rejection;
 use crate::upload::evidence::Evidence;
 use crate::upload::just_closed;
@@ -74,6 +73,8 @@ pub(super) struct Transfer {
     pub(super) past: PastFailures,
     pub(super) large: bool,
     pub(super) since: Instant,
+    /// Its turn has come.
+    pub(super) begun: Arc<AtomicBool>,
     /// Ends it. The version is planned again.
     pub(super) cancel: CancellationToken,
     /// A smaller copy is being made. Nothing is sent yet.
@@ -92,7 +93,6 @@ pub(super) struct Worker {
     pub(super) shared: Arc<Shared>,
     pub(super) transfers: JoinSet<(FileId, Outcome)>,
     pub(super) uploads: HashMap<FileId, Transfer>,
-    pub(super) limit: ConcurrencyLimit,
     /// At most one.
     pub(super) change: JoinSet<Changed>,
     pub(super) change_since: Instant,
@@ -135,7 +135,6 @@ pub(super) struct Worker {
 impl Worker {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
         Self {
-            limit: ConcurrencyLimit::new(shared.config.uploads),
             shared,
             transfers: JoinSet::new(),
             uploads: HashMap::new(),
@@ -182,7 +181,7 @@ impl Worker {
             preparing: self.preparing(),
             changing: (!self.change.is_empty()).then(|| self.change_since.elapsed()),
             confirming: (!self.confirm.is_empty()).then(|| self.confirm_since.elapsed()),
-            limit: self.limit.current(),
+            limit: self.shared.config.uploads.max(1),
             batch_window: self.shared.config.batch_window,
             impatient: self.shared.is_waited_for(),
             opening: self.created_at.is_none_or(|at| at.elapsed() >= OPENING_AFTER),

@@ -29,10 +29,7 @@ const BUSY_PART: u32 = 12;
 impl Worker {
     /// Returns whether all were started. If not, another may have to be chosen: during an outage
     /// only one is started at a time, to find out whether Google answers.
-    pub(super) fn start_uploads(&mut self, mut files: Vec<Startable>) -> bool {
-        let under_way = self.uploads.values().filter(|it| !it.preparing).map(|it| it.size);
-        let next = files.iter().map(Startable::sent_size);
-        files.truncate(self.limit.begin(&under_way.collect::<Vec<_>>(), &next.collect::<Vec<_>>()));
+    pub(super) fn start_uploads(&mut self, files: Vec<Startable>) -> bool {
         if self.uploads.is_empty() && !files.is_empty() {
             let sent = self.shared.sent();
             self.shared.rate.lock().begin(StdInstant::now(), sent);
@@ -51,6 +48,7 @@ impl Worker {
                 past: file.past,
                 large: is_large(file.sent_size()),
                 since: Instant::now(),
+                begun: upload.begun.clone(),
                 cancel: upload.cancel.clone(),
                 preparing: false,
                 film: None,
@@ -77,6 +75,7 @@ impl Worker {
                 past,
                 large: false,
                 since: Instant::now(),
+                begun: upload.begun.clone(),
                 cancel: upload.cancel.clone(),
                 preparing: true,
                 film: file.wants_film().then(|| upload.cancel.clone()),
@@ -121,7 +120,6 @@ impl Worker {
         self.publish_preparing();
         match outcome {
             Outcome::Succeeded => {
-                self.limit.arrived(transfer.since.elapsed());
                 self.uploads_evidence.succeeded(file);
                 self.answered();
             }
