@@ -15,7 +15,7 @@ use crate::support::{World, schema};
 
 /// As docs/QUALITY.md promises.
 const LIKENESS_MIN: f64 = 78.0;
-/// The outcome of a photo of which there is a smaller copy.
+/// The outcome of a photo that the mount has made a smaller copy of.
 const SMALLER: &str = "smaller";
 /// The directory of photos whose outcome is free.
 const EITHER: &str = "either";
@@ -69,7 +69,7 @@ fn corpus() -> PathBuf {
     dir
 }
 
-/// Copies the directories of `from` into the mount, waits for them, and finds what has arrived.
+/// Copies the directories of `from` into the mount, waits for the uploads, and pairs each file with its item.
 fn upload(world: &World, from: &Path) -> Vec<Uploaded> {
     world.sh_within(PATIENCE_S, &format!("cp -r {}/. mnt/ && sync mnt", from.display()));
     let dump = world.emulator.dump();
@@ -96,7 +96,7 @@ fn upload(world: &World, from: &Path) -> Vec<Uploaded> {
     found
 }
 
-/// All that exiftool reads in each file, also in what it does not know, and whether it finds faults.
+/// All fields that exiftool reads in each file, unknown ones and its warnings included.
 fn metadata(paths: &[&Path]) -> Vec<Map<String, Value>> {
     let mut exiftool = Command::new("timeout");
     exiftool.args([&PATIENCE_S.to_string(), "exiftool", "-j", "-n", "-a", "-u", "-U", "-b"]);
@@ -192,7 +192,7 @@ fn table(rows: &BTreeMap<String, Row>) -> String {
     table
 }
 
-/// Looks at each file that was made smaller. Returns the rows of the table, and what is wrong.
+/// Judges each uploaded file. Returns the rows of the table, and a line for each fault.
 fn judge(uploaded: &[Uploaded]) -> (BTreeMap<String, Row>, Vec<String>) {
     let (mut rows, mut wrong) = (BTreeMap::<_, Row>::new(), Vec::new());
     let smaller: Vec<_> = uploaded.iter().filter(|it| it.is_smaller()).collect();

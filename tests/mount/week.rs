@@ -24,7 +24,8 @@ const DAILY_REQUESTS: u64 = 10_000;
 /// The log has lines for what a person ought to know, and none for a photo that arrives.
 const LOG_LINES_MAX: usize = 40;
 
-/// Each line says what to do, how long the mount waits by itself, or what is out of reach.
+/// Each line of the log has one of these: a command to run, how long the mount waits by itself, or the host that it
+/// cannot reach.
 const NEXT_STEPS: [&str; 5] =
     ["run `gphotosfs login`", "uploads wait: ", " until", "is tried now", "no connection to "];
 

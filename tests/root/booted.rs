@@ -37,7 +37,7 @@ impl Booted {
         let profile = root.join("home/me/.config/gphotosfs/default");
         fs::create_dir_all(&profile).unwrap();
         copy_tree(&world.dir.path().join("config/gphotosfs/default"), &profile);
-        // What a unit is told without an environment.
+        // systemd gives a unit no environment of the user, so the address is in the configuration.
         let settings = format!("api_url = '{}'\n", world.api_url);
         fs::write(profile.join("config.toml"), settings).unwrap();
         own(&root.join("home/me"));
